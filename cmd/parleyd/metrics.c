@@ -49,6 +49,8 @@ static void write_gateway(const struct server *s, struct buf *out)
     gauge(out, "chat_gateway_conversations", "Conversations followed here.", g.rooms);
     gauge(out, "chat_gateway_ring_bytes", "Recent events kept.", g.ring_bytes);
     gauge(out, "chat_gateway_outbox_bytes", "Bytes waiting for sockets.", g.outbox_bytes);
+    gauge(out, "chat_commands_in_flight", "Sends, edits and other changes without an answer.",
+          g.commands);
     counter(out, "chat_gateway_connections_opened_total", "Sockets opened.", g.opened);
     counter(out, "chat_gateway_auth_refused_total", "Handshakes without a valid token.",
             g.refused_auth);

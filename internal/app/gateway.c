@@ -236,6 +236,7 @@ void gateway_stats(const struct gateway *g, struct gateway_stats *out)
 {
     *out = g->stats;
     out->ring_bytes = g->ring_bytes;
+    out->commands = g->commands;
 }
 
 bool gateway_is_quiet(const struct gateway *g)

@@ -71,6 +71,7 @@ struct gateway_deps {
 /* Counters since the start, and gauges; read them on the loop thread. */
 struct gateway_stats {
     uint64_t connections, users, rooms, ring_bytes, outbox_bytes;
+    uint64_t commands; /* taken and not answered yet: waiting, reading, being published */
     uint64_t opened, refused_auth, closed_slow, closed_bad, closed_revoked;
     uint64_t accepted, duplicates, failed, unknown; /* commands by outcome */
     uint64_t delivered, signals, signals_dropped;

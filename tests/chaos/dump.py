@@ -49,14 +49,15 @@ def applied(topology):
 
 
 async def wait_answered(topology, seconds):
-    """Until no gateway has a publish under way: one that its client gave up may be held for 9 s, and be stored then."""
+    """Until no gateway has a command under way: one that its client gave up may be held for 9 s, and be stored then.
+    Publishes alone don't tell: a command that reads first, or stands behind such a one, has none yet."""
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
         pages = [
             (await asyncio.to_thread(topology.get, f"http://{ip_of(node)}:9090/metrics"))[1]
             for node in topology.gateway_nodes
         ]
-        if all(b"\nchat_publishes_in_flight 0\n" in page for page in pages):
+        if all(f"\nchat_{what}_in_flight 0\n".encode() in page for page in pages for what in ("commands", "publishes")):
             return True
         await asyncio.sleep(0.1)
     return False

@@ -59,13 +59,18 @@ static struct lane_world world_of(void)
 TEST(a_send_is_not_overtaken_by_a_later_one_that_needs_no_reading)
 {
     struct lane_world w = world_of();
+    struct gateway_stats stats;
     send_text(w.ann, "c", "reply", reply_to(w.first));
     send_text(w.ann, "c", "plain1", "");
     send_text(w.ann, "c", "plain2", "");
     rig_settle(w.r);
     CHECK_U64(0, w.r->publishes);
+    gateway_stats(rig_gateway(w.r, 0), &stats);
+    CHECK_U64(3, stats.commands); /* they count as under way, though nothing is published */
     w.r->auto_jobs = true;
     rig_settle(w.r);
+    gateway_stats(rig_gateway(w.r, 0), &stats);
+    CHECK_U64(0, stats.commands);
     CHECK_ORDER(w.bob, "\"text\":\"reply\"", "\"text\":\"plain1\"", "\"text\":\"plain2\"");
     CHECK_SIZE(3, rig_count(w.ann, "\"type\":\"ok\""));
     rig_destroy(w.r);
