@@ -5,6 +5,7 @@
  */
 #include "adapters/auth/jwt_keys.h"
 #include "base/clock.h"
+#include "ctl_audit.h"
 #include "ctl_keys.h"
 
 int cmd_keys_list(const struct ctl *ctl, int argc, char **argv)
@@ -28,6 +29,13 @@ int cmd_keys_list(const struct ctl *ctl, int argc, char **argv)
     return ctl_print(&text);
 }
 
+/* reason: "made", "rotated"; static. */
+static void tell_audit(const struct ctl *ctl, const char *reason)
+{
+    ctl_audit_tell(
+        ctl, &(struct audit_event){ .kind = AUDIT_KEYS, .is_success = true, .reason = reason });
+}
+
 int cmd_keys_add(const struct ctl *ctl, int argc, char **argv)
 {
     char kid[65];
@@ -36,6 +44,7 @@ int cmd_keys_add(const struct ctl *ctl, int argc, char **argv)
     (void)argc, (void)argv;
     if (rc != RC_OK)
         return ctl_fail_keys(ctl->config, rc);
+    tell_audit(ctl, "made");
     (void)printf(ctl->is_json ? "{\"kid\":\"%s\"}\n" : "%s\n", kid);
     return fflush(stdout) == 0 ? CTL_OK : CTL_FAILED;
 }
@@ -77,6 +86,7 @@ int cmd_keys_rotate(const struct ctl *ctl, int argc, char **argv)
                          &retired);
     if (rc != RC_OK)
         return ctl_fail_keys(config, rc);
+    tell_audit(ctl, "rotated");
     buf_add_text(&out, ctl->is_json ? "]}\n" : "");
     return ctl_print(&out);
 }

@@ -4,29 +4,22 @@
  * of an identity provider this is all there is; an account's session can make no new tokens either
  * once it was ended by `parleyctl user revoke` (docs/OPERATIONS.md).
  */
-#include "adapters/nats/nats_audit.h"
 #include "adapters/nats/nats_revocations.h"
 #include "base/clock.h"
+#include "ctl_audit.h"
 #include "ctl_nats.h"
 
 enum { LINK_MS = 5000 };
 
 static void tell_audit(struct nats_link *link, const struct revocation *r)
 {
-    struct nats_audit *audit = nats_audit_create(link, 0);
     bool is_one = r->kind == REVOKED_SESSION;
 
-    if (!audit)
-        return; /* it is revoked all the same */
-    struct audit_log log = nats_audit_port(audit);
-    audit_write(&log,
-                &(struct audit_event){ .kind = is_one ? AUDIT_SESSION_REVOKE : AUDIT_USER_REVOKE,
-                                       .is_success = true,
-                                       .actor = "operator",
-                                       .subject = r->user,
-                                       .session = r->session,
-                                       .at_us = clock_wall_us(clock_system()) });
-    nats_audit_destroy(audit); /* stores what it has been given */
+    ctl_audit_write(
+        link, &(struct audit_event){ .kind = is_one ? AUDIT_SESSION_REVOKE : AUDIT_USER_REVOKE,
+                                     .is_success = true,
+                                     .subject = r->user,
+                                     .session = r->session });
 }
 
 static int publish(const struct ctl *ctl, const struct revocation *revocation)
