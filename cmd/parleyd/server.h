@@ -62,7 +62,8 @@ struct server {
     struct live_feed feed_port;
     struct jwt_verifier *verifier;
     struct jwt_issuer *issuer;
-    struct foreign *foreign; /* wiring_issuer.c's; NULL: there is none */
+    struct foreign *foreign[CONFIG_ISSUERS]; /* wiring_issuer.c's */
+    size_t foreign_count;
     struct token_issuer issuer_port;
     struct revoked *revoked;
     struct ticket_maker *tickets;
@@ -135,7 +136,7 @@ bool wiring_accounts(struct server *s);
 void wiring_accounts_stop(struct server *s);
 void wiring_accounts_end(struct server *s);
 
-/* wiring_issuer.c: tokens of an identity provider, if one is set. */
+/* wiring_issuer.c: tokens of the identity providers that are set. */
 bool wiring_issuer(struct server *s); /* once there is a verifier */
 void wiring_issuer_rescan(struct server *s);
 void wiring_issuer_stop(struct server *s); /* before the workers end */

@@ -18,6 +18,7 @@ static bool make_mailer(struct server *s)
                                                      .user = c->mail.user,
                                                      .password = c->mail.password,
                                                      .from = c->mail.from,
+                                                     .ca_file = c->tls.ca_file,
                                                      .timeout_ms = MAIL_TIMEOUT_MS };
         rc = smtp_mailer_create(&options, &s->smtp_mailer);
         if (rc == RC_OK)

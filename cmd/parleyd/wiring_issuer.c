@@ -1,6 +1,6 @@
-/* wiring_issuer.c - tokens of an identity provider: its key set from a file, or from a URL that is
- * asked on a worker and kept in KEYS_DIR/issuer.jwks.json, so that a restart while the provider is
- * away still has the keys.
+/* wiring_issuer.c - tokens of identity providers: the key set of each from a file, or from a URL
+ * that is asked on a worker and kept in KEYS_DIR/<section>.jwks.json, so that a restart while the
+ * provider is away still has the keys.
  */
 #include "server.h"
 
@@ -14,7 +14,8 @@ enum { FETCH_MS = 10000, AGAIN_MS = 5000 };
 
 struct foreign {
     struct foreign_issuer *issuer;
-    const struct config *config;
+    const struct config_issuer *config;
+    const char *section;
     struct server *server;
     char file[PATH_MAX];
     struct timer timer;
@@ -23,16 +24,24 @@ struct foreign {
     enum rc rc; /* the job's, read when it has ended */
 };
 
-static enum jws_algorithm algorithm_of(const struct config *c)
+static enum jws_algorithm algorithm_of(const struct config_issuer *c)
 {
-    return c->issuer.algorithm == CONFIG_ES256 ? JWS_ES256 : JWS_RS256;
+    return c->algorithm == CONFIG_ES256 ? JWS_ES256 : JWS_RS256;
+}
+
+static void rescan(struct foreign *f)
+{
+    struct jwt_keys_error error = { "" };
+    if (foreign_issuer_rescan(f->issuer, &error) != RC_OK)
+        log_warn_every(60000, "issuer.keys_not_read", LOG_STR("issuer", f->section),
+                       LOG_STR("why", error.text));
 }
 
 static void fetch(struct job *job)
 {
     struct foreign *f = CONTAINER_OF(job, struct foreign, job);
     SCOPED_BUF(page, JWT_KEY_FILE_BYTES_MAX);
-    f->rc = page_fetch(f->config->issuer.jwks, FETCH_MS, &page);
+    f->rc = page_fetch(f->config->jwks, f->server->config->tls.ca_file, FETCH_MS, &page);
     if (f->rc == RC_OK && !foreign_issuer_check(buf_bytes(&page), algorithm_of(f->config)))
         f->rc = RC_INVALID;
     if (f->rc == RC_OK)
@@ -42,12 +51,13 @@ static void fetch(struct job *job)
 static void fetched(struct job *job)
 {
     struct foreign *f = CONTAINER_OF(job, struct foreign, job);
-    int64_t wait_ms = f->rc == RC_OK ? f->config->issuer.refresh_s * 1000 : AGAIN_MS;
+    int64_t wait_ms = f->rc == RC_OK ? f->config->refresh_s * 1000 : AGAIN_MS;
     if (f->is_ending)
         return;
     if (f->rc != RC_OK)
-        log_warn_every(60000, "issuer.keys_not_fetched", LOG_RC(f->rc));
-    wiring_issuer_rescan(f->server);
+        log_warn_every(60000, "issuer.keys_not_fetched", LOG_STR("issuer", f->section),
+                       LOG_RC(f->rc));
+    rescan(f);
     timer_start(loop_timers(f->server->loop), &f->timer, (uint64_t)wait_ms, 0);
 }
 
@@ -59,46 +69,48 @@ static void start_fetch(struct timer *timer)
         timer_start(loop_timers(f->server->loop), timer, AGAIN_MS, 0);
 }
 
-static bool open_issuer(struct server *s, struct foreign *f)
+static bool open_issuer(struct foreign *f, struct token_verifier *before)
 {
     struct jwt_keys_error error = { "" };
-    const struct config *c = s->config;
     const struct foreign_issuer_options options = {
-        .own = jwt_verifier_port(s->verifier),
-        .issuer = c->issuer.iss,
-        .audience = c->issuer.audience,
-        .algorithm = algorithm_of(c),
+        .before = before,
+        .issuer = f->config->iss,
+        .audience = f->config->audience,
+        .algorithm = algorithm_of(f->config),
         .jwks_file = f->file,
-        .leeway_s = c->auth.leeway_s,
-        .trusts_roles = c->issuer.trusts_roles,
+        .user_prefix = f->config->user_prefix,
+        .leeway_s = f->server->config->auth.leeway_s,
+        .trusts_roles = f->config->trusts_roles,
     };
     enum rc rc = foreign_issuer_create(&options, &f->issuer, &error);
     if (rc != RC_OK)
-        log_error("issuer.keys_not_read", LOG_RC(rc), LOG_STR("setting", "issuer.jwks"),
+        log_error("issuer.keys_not_read", LOG_RC(rc), LOG_STR("issuer", f->section),
                   LOG_STR("why", error.text));
     return rc == RC_OK;
 }
 
-bool wiring_issuer(struct server *s)
+/* One more link of the chain of verifiers. */
+static bool add_issuer(struct server *s, size_t place)
 {
-    const struct config *c = s->config;
-    if (!c->issuer.iss[0])
-        return true;
-    struct foreign *f = s->foreign = calloc(1, sizeof *f);
+    struct token_verifier *before = server_verifier(s);
+    struct foreign *f = s->foreign[s->foreign_count] = calloc(1, sizeof *f);
     if (!f)
         return false;
-    f->config = c;
+    s->foreign_count++;
+    f->config = &s->config->issuers[place];
+    f->section = config_issuer_section(place);
     f->server = s;
-    f->has_url = c->issuer.jwks[0] != '/';
-    if (f->has_url && !page_url_is_good(c->issuer.jwks)) {
-        log_error("issuer.bad_url", LOG_STR("setting", "issuer.jwks"));
+    f->has_url = f->config->jwks[0] != '/';
+    if (f->has_url && !page_url_is_good(f->config->jwks)) {
+        log_error("issuer.bad_url", LOG_STR("issuer", f->section));
         return false;
     }
     if (f->has_url)
-        (void)snprintf(f->file, sizeof f->file, "%s/issuer.jwks.json", c->auth.keys_dir);
+        (void)snprintf(f->file, sizeof f->file, "%s/%s.jwks.json", s->config->auth.keys_dir,
+                       f->section);
     else
-        (void)snprintf(f->file, sizeof f->file, "%s", c->issuer.jwks);
-    if (!open_issuer(s, f))
+        (void)snprintf(f->file, sizeof f->file, "%s", f->config->jwks);
+    if (!open_issuer(f, before))
         return false;
     f->timer.run = start_fetch;
     if (f->has_url)
@@ -106,30 +118,40 @@ bool wiring_issuer(struct server *s)
     return true;
 }
 
+bool wiring_issuer(struct server *s)
+{
+    for (size_t i = 0; i < CONFIG_ISSUERS; i++)
+        if (s->config->issuers[i].iss[0] && !add_issuer(s, i))
+            return false;
+    return true;
+}
+
 void wiring_issuer_rescan(struct server *s)
 {
-    struct jwt_keys_error error = { "" };
-    if (s->foreign && foreign_issuer_rescan(s->foreign->issuer, &error) != RC_OK)
-        log_warn_every(60000, "issuer.keys_not_read", LOG_STR("why", error.text));
+    for (size_t i = 0; i < s->foreign_count; i++)
+        rescan(s->foreign[i]);
 }
 
 void wiring_issuer_stop(struct server *s)
 {
-    if (!s->foreign)
-        return;
-    s->foreign->is_ending = true;
-    timer_stop(loop_timers(s->loop), &s->foreign->timer);
+    for (size_t i = 0; i < s->foreign_count; i++) {
+        s->foreign[i]->is_ending = true;
+        timer_stop(loop_timers(s->loop), &s->foreign[i]->timer);
+    }
 }
 
 void wiring_issuer_end(struct server *s)
 {
-    if (s->foreign)
-        foreign_issuer_destroy(s->foreign->issuer);
-    free(s->foreign);
-    s->foreign = NULL;
+    while (s->foreign_count > 0) {
+        struct foreign *f = s->foreign[--s->foreign_count];
+        foreign_issuer_destroy(f->issuer);
+        free(f);
+    }
 }
 
 struct token_verifier *server_verifier(struct server *s)
 {
-    return s->foreign ? foreign_issuer_port(s->foreign->issuer) : jwt_verifier_port(s->verifier);
+    size_t count = s->foreign_count;
+    return count ? foreign_issuer_port(s->foreign[count - 1]->issuer)
+                 : jwt_verifier_port(s->verifier);
 }

@@ -43,6 +43,19 @@ struct config_address {
     uint16_t port;  /* 0: any free one (tests) */
 };
 
+/* One identity provider. */
+struct config_issuer {
+    char *iss; /* "": this place is free */
+    char *audience;
+    int algorithm; /* enum config_algorithm */
+    char *jwks;    /* an absolute path, or an https URL */
+    char *user_prefix;
+    int64_t refresh_s;
+    bool trusts_roles;
+};
+
+enum { CONFIG_ISSUERS = 4 };
+
 /* Texts are never NULL ("" when not set) and belong to the struct; paths are absolute. */
 struct config {
     struct {
@@ -103,6 +116,7 @@ struct config {
     struct {
         char *cert;
         char *key;
+        char *ca_file; /* "": the system's */
     } tls;
     struct {
         char *keys_dir;
@@ -134,14 +148,7 @@ struct config {
         char *password;
         char *from;
     } mail;
-    struct {
-        char *iss; /* "": no foreign issuer */
-        char *audience;
-        int algorithm; /* enum config_algorithm */
-        char *jwks;    /* an absolute path, or an https URL */
-        int64_t refresh_s;
-        bool trusts_roles;
-    } issuer;
+    struct config_issuer issuers[CONFIG_ISSUERS]; /* [issuer], [issuer2], ... */
     struct {
         char *dir;
         int64_t partitions;
@@ -185,6 +192,9 @@ struct config_error {
 MUST_CHECK enum rc config_load(enum config_program program, int *argc, char **argv,
                                char **variables, struct config **out,
                                struct config_error *out_error);
+
+/* The name of an issuer's section: "issuer", "issuer2", ...; static storage. */
+const char *config_issuer_section(size_t place);
 
 /* Frees it; secrets are wiped. NULL is fine. */
 void config_destroy(struct config *config);

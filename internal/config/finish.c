@@ -185,24 +185,56 @@ static enum rc finish_streams(struct config *config, struct config_error *error)
     return RC_OK;
 }
 
+const char *config_issuer_section(size_t place)
+{
+    static const char *const names[CONFIG_ISSUERS] = { "issuer", "issuer2", "issuer3", "issuer4" };
+
+    return names[place];
+}
+
+/* Two providers of one name would be one whose tokens two key sets prove. */
+static enum rc check_issuer(const struct config *config, size_t place, struct config_error *error)
+{
+    const struct config_issuer *issuer = &config->issuers[place];
+    const char *section = config_issuer_section(place);
+
+    if (*issuer->iss && !*issuer->jwks)
+        return fail(error, RC_INVALID, "%s.iss: set %s.jwks too, a URL or a file of keys", section,
+                    section);
+    if (*issuer->jwks && *issuer->jwks != '/' && strncmp(issuer->jwks, "https://", 8) != 0 &&
+        strncmp(issuer->jwks, "http://", 7) != 0)
+        return fail(error, RC_INVALID,
+                    "%s.jwks = %s: give an https URL, or the absolute path of a file", section,
+                    issuer->jwks);
+    if (*issuer->iss && strcmp(issuer->iss, config->auth.issuer) == 0)
+        return fail(error, RC_INVALID,
+                    "%s.iss = %s: give another one than auth.issuer; keys of its own under our "
+                    "name belong to auth.jwks_file",
+                    section, issuer->iss);
+    for (size_t i = 0; i < place; i++)
+        if (*issuer->iss && strcmp(issuer->iss, config->issuers[i].iss) == 0)
+            return fail(error, RC_INVALID, "%s.iss = %s: %s.iss is the same; each needs its own",
+                        section, issuer->iss, config_issuer_section(i));
+    return RC_OK;
+}
+
+static enum rc check_issuers(const struct config *config, struct config_error *error)
+{
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < CONFIG_ISSUERS && rc == RC_OK; i++)
+        rc = check_issuer(config, i, error);
+    return rc;
+}
+
 static enum rc check_agreement(const struct config *config, struct config_error *error)
 {
     if (!*config->tls.cert != !*config->tls.key)
         return fail(error, RC_INVALID, "tls.%s: set tls.cert and tls.key, or neither",
                     *config->tls.cert ? "key" : "cert");
-    if (*config->issuer.iss && !*config->issuer.jwks)
-        return fail(error, RC_INVALID, "issuer.iss: set issuer.jwks too, a URL or a file of keys");
-    if (*config->issuer.jwks && *config->issuer.jwks != '/' &&
-        strncmp(config->issuer.jwks, "https://", 8) != 0 &&
-        strncmp(config->issuer.jwks, "http://", 7) != 0)
-        return fail(error, RC_INVALID,
-                    "issuer.jwks = %s: give an https URL, or the absolute path of a file",
-                    config->issuer.jwks);
-    if (*config->issuer.iss && strcmp(config->issuer.iss, config->auth.issuer) == 0)
-        return fail(error, RC_INVALID,
-                    "issuer.iss = %s: give another one than auth.issuer; keys of its own under our "
-                    "name belong to auth.jwks_file",
-                    config->issuer.iss);
+    if (*config->tls.ca_file && access(config->tls.ca_file, R_OK) != 0)
+        return fail(error, RC_NOT_FOUND, "tls.ca_file = %s: %s", config->tls.ca_file,
+                    strerror(errno));
     if (config->gateway.message_bytes >= config->gateway.frame_bytes)
         return fail(error, RC_INVALID,
                     "gateway.message_bytes = %lld: give less than gateway.frame_bytes (%lld)",
@@ -234,6 +266,7 @@ enum rc config_finish(struct config *config, struct config_error *error)
     TRY(finish_secrets(config, error));
     TRY(finish_instance(config, error));
     TRY(finish_streams(config, error));
+    TRY(check_issuers(config, error));
     return check_agreement(config, error);
 }
 

@@ -25,6 +25,27 @@
 #define USER_ROWS(s, who, what)                                                                    \
     TEXT_ROW(s, who##_user, CONFIG_NAME, #who, "NATS user of " what),                              \
     TEXT_ROW(s, who##_password, CONFIG_TEXT, "", "its password", .is_secret = true)
+#define ISSUER_TEXT_ROW(s, place, k, kind_, def, help_, ...)                                       \
+    { .section = s, .key = #k, .kind = kind_, .offset = AT(issuers[place], k), .fallback = def,    \
+      .help = help_, ##__VA_ARGS__ }
+#define ISSUER_ROWS(s, place)                                                                      \
+    ISSUER_TEXT_ROW(s, place, iss, CONFIG_TEXT, "",                                                \
+                    "claim iss of an identity provider whose access tokens are taken beside our "  \
+                    "own; empty: none"),                                                           \
+    ISSUER_TEXT_ROW(s, place, audience, CONFIG_TEXT, "parley", "claim aud of its tokens"),         \
+    ISSUER_TEXT_ROW(s, place, algorithm, CONFIG_CHOICE, "RS256",                                   \
+                    "the one algorithm that it signs by", .choices = "RS256|ES256"),               \
+    ISSUER_TEXT_ROW(s, place, jwks, CONFIG_TEXT, "",                                               \
+                    "its keys: an https URL (http on loopback), or the absolute path of a JSON "   \
+                    "Web Key Set"),                                                                \
+    ISSUER_TEXT_ROW(s, place, user_prefix, CONFIG_NAME, "",                                        \
+                    "put before the claim sub of its tokens to make the user id, so that its "     \
+                    "users are never those of another"),                                           \
+    { .section = s, .key = "refresh_s", .kind = CONFIG_INT,                                        \
+      .offset = AT(issuers[place], refresh_s), .fallback = "300", .min = 1, .max = 86400,          \
+      .unit = "s", .help = "how often the URL is asked for changed keys" },                        \
+    ISSUER_TEXT_ROW(s, place, trusts_roles, CONFIG_BOOL, "false",                                  \
+                    "take the claim roles of its tokens; otherwise its users have the role user")
 #define FLAG(name, programs) .flag = name, .flag_programs = programs
 
 const struct config_row config_rows[] = {
@@ -109,6 +130,8 @@ const struct config_row config_rows[] = {
 
     TEXT_ROW(tls, cert, CONFIG_PATH, "", "certificate chain (PEM); with it the gateway speaks TLS"),
     TEXT_ROW(tls, key, CONFIG_PATH, "", "its private key (PEM)"),
+    TEXT_ROW(tls, ca_file, CONFIG_PATH, "",
+             "authorities (PEM) that mail servers and identity providers are checked by; the system's if empty"),
 
     TEXT_ROW(auth, keys_dir, CONFIG_PATH, "keys",
              "folder of jwt-<kid>.pem: private (PKCS#8) or public keys of access tokens"),
@@ -153,16 +176,10 @@ const struct config_row config_rows[] = {
     TEXT_ROW(mail, password, CONFIG_TEXT, "", "its password", .is_secret = true),
     TEXT_ROW(mail, from, CONFIG_TEXT, "parley@localhost", "sender of our mails"),
 
-    TEXT_ROW(issuer, iss, CONFIG_TEXT, "",
-             "claim iss of an identity provider whose access tokens are taken beside our own; empty: none"),
-    TEXT_ROW(issuer, audience, CONFIG_TEXT, "parley", "claim aud of its tokens"),
-    TEXT_ROW(issuer, algorithm, CONFIG_CHOICE, "RS256", "the one algorithm that it signs by",
-             .choices = "RS256|ES256"),
-    TEXT_ROW(issuer, jwks, CONFIG_TEXT, "",
-             "its keys: an https URL (http on loopback), or the absolute path of a JSON Web Key Set"),
-    INT_ROW(issuer, refresh_s, "s", "300", 1, 86400, "how often the URL is asked for changed keys"),
-    TEXT_ROW(issuer, trusts_roles, CONFIG_BOOL, "false",
-             "take the claim roles of its tokens; otherwise its users have the role user"),
+    ISSUER_ROWS("issuer", 0),
+    ISSUER_ROWS("issuer2", 1),
+    ISSUER_ROWS("issuer3", 2),
+    ISSUER_ROWS("issuer4", 3),
 
     TEXT_ROW(streams, dir, CONFIG_PATH, "",
              "folder of the stream definitions; the installed one, or the checkout's, if empty"),

@@ -11,10 +11,10 @@
 
 struct foreign_issuer {
     struct token_verifier port; /* first: the port's self is this struct */
-    struct token_verifier *own;
+    struct token_verifier *before;
     struct jwt_verifier *verifier;
     struct jwt_verifier_options options; /* its texts are those below */
-    char *issuer, *audience, *jwks_file;
+    char *issuer, *audience, *jwks_file, *user_prefix;
     bool trusts_roles;
 };
 
@@ -28,18 +28,32 @@ static enum rc open_verifier(struct foreign_issuer *issuer, struct jwt_keys_erro
     return jwt_verifier_create(&issuer->options, &issuer->verifier, error);
 }
 
+static bool put_prefix(const struct foreign_issuer *issuer, struct id *user)
+{
+    char text[2 * ID_CHARS_MAX + 1];
+    int len = snprintf(text, sizeof text, "%s%s", issuer->user_prefix, user->text);
+
+    return len > 0 && (size_t)len < sizeof text && id_read(bytes_make(text, (size_t)len), user);
+}
+
 static enum token_error verify(struct token_verifier *self, struct bytes token, int64_t now_s,
                                struct identity *out_identity)
 {
     struct foreign_issuer *issuer = (struct foreign_issuer *)self;
-    enum token_error error = token_verify(issuer->own, token, now_s, out_identity);
+    struct identity identity;
+    enum token_error error = token_verify(issuer->before, token, now_s, out_identity);
 
     if (error != TOKEN_INVALID || !issuer->verifier)
         return error;
-    error = token_verify(jwt_verifier_port(issuer->verifier), token, now_s, out_identity);
-    if (error == TOKEN_OK && !issuer->trusts_roles)
-        out_identity->roles = USER_ROLE_USER;
-    return error;
+    error = token_verify(jwt_verifier_port(issuer->verifier), token, now_s, &identity);
+    if (error != TOKEN_OK)
+        return error;
+    if (!put_prefix(issuer, &identity.user))
+        return TOKEN_INVALID;
+    if (!issuer->trusts_roles)
+        identity.roles = USER_ROLE_USER;
+    *out_identity = identity;
+    return TOKEN_OK;
 }
 
 enum rc foreign_issuer_create(const struct foreign_issuer_options *options,
@@ -51,18 +65,19 @@ enum rc foreign_issuer_create(const struct foreign_issuer_options *options,
     if (!issuer)
         return RC_NOMEM;
     issuer->port.verify = verify;
-    issuer->own = options->own;
+    issuer->before = options->before;
     issuer->trusts_roles = options->trusts_roles;
     issuer->issuer = strdup(options->issuer);
     issuer->audience = strdup(options->audience);
     issuer->jwks_file = strdup(options->jwks_file);
+    issuer->user_prefix = strdup(options->user_prefix);
     issuer->options = (struct jwt_verifier_options){ .keys_dir = "",
                                                      .jwks_file = issuer->jwks_file,
                                                      .issuer = issuer->issuer,
                                                      .audience = issuer->audience,
                                                      .algorithm = options->algorithm,
                                                      .leeway_s = options->leeway_s };
-    if (issuer->issuer && issuer->audience && issuer->jwks_file)
+    if (issuer->issuer && issuer->audience && issuer->jwks_file && issuer->user_prefix)
         rc = open_verifier(issuer, error);
     if (rc != RC_OK) {
         foreign_issuer_destroy(issuer);
@@ -80,6 +95,7 @@ void foreign_issuer_destroy(struct foreign_issuer *issuer)
     free(issuer->issuer);
     free(issuer->audience);
     free(issuer->jwks_file);
+    free(issuer->user_prefix);
     free(issuer);
 }
 

@@ -30,7 +30,8 @@ static size_t take(char *data, size_t size, size_t count, void *closure)
     return out->has_failed ? 0 : size * count;
 }
 
-static bool set_up(CURL *curl, const char *url, int64_t timeout_ms, struct buf *out)
+static bool set_up(CURL *curl, const char *url, const char *ca_file, int64_t timeout_ms,
+                   struct buf *out)
 {
     return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https,http") == CURLE_OK &&
@@ -39,6 +40,7 @@ static bool set_up(CURL *curl, const char *url, int64_t timeout_ms, struct buf *
            curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
+           (!*ca_file || curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file) == CURLE_OK) &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, out) == CURLE_OK;
@@ -55,7 +57,7 @@ static enum rc rc_of(CURLcode code, long status, const struct buf *out)
     return code == CURLE_OK && status == 200 ? RC_OK : RC_UNAVAILABLE;
 }
 
-enum rc page_fetch(const char *url, int64_t timeout_ms, struct buf *out)
+enum rc page_fetch(const char *url, const char *ca_file, int64_t timeout_ms, struct buf *out)
 {
     CURL *curl;
     CURLcode code = CURLE_OUT_OF_MEMORY;
@@ -67,7 +69,7 @@ enum rc page_fetch(const char *url, int64_t timeout_ms, struct buf *out)
     curl = curl_easy_init();
     if (!curl)
         return RC_NOMEM;
-    if (set_up(curl, url, timeout_ms, out)) {
+    if (set_up(curl, url, ca_file, timeout_ms, out)) {
         code = curl_easy_perform(curl);
         (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status); /* 0: no answer */
     }

@@ -20,6 +20,7 @@ bool page_url_is_good(const char *url);
 /* Appends the body of an answer 200 to out, whose bytes_max is the limit.
  *   errors  RC_INVALID the URL; RC_FULL the page is too large; RC_TIMEOUT; RC_NOMEM;
  *           RC_UNAVAILABLE no answer, a bad certificate, or another status */
-MUST_CHECK enum rc page_fetch(const char *url, int64_t timeout_ms, struct buf *out);
+MUST_CHECK enum rc page_fetch(const char *url, const char *ca_file, int64_t timeout_ms,
+                              struct buf *out);
 
 #endif

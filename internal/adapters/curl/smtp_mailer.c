@@ -12,7 +12,7 @@ enum { MESSAGE_BYTES_MAX = 128 * 1024 };
 
 struct smtp_mailer {
     struct mailer port;
-    char *url, *user, *password, *from;
+    char *url, *user, *password, *from, *ca_file;
     long timeout_ms;
 };
 
@@ -54,17 +54,19 @@ static bool set_up(const struct smtp_mailer *m, CURL *curl, struct curl_slist *t
                    struct source *source, const char *from)
 {
     bool has_login = m->user[0] != 0;
-    bool is_good = curl_easy_setopt(curl, CURLOPT_URL, m->url) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_USE_SSL,
-                                    has_login ? CURLUSESSL_ALL : CURLUSESSL_TRY) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_text) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_READDATA, source) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-                   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, m->timeout_ms) == CURLE_OK;
+    bool is_good =
+        curl_easy_setopt(curl, CURLOPT_URL, m->url) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_USE_SSL, has_login ? CURLUSESSL_ALL : CURLUSESSL_TRY) ==
+            CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_MAIL_FROM, from) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give_text) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_READDATA, source) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
+        (!m->ca_file[0] || curl_easy_setopt(curl, CURLOPT_CAINFO, m->ca_file) == CURLE_OK) &&
+        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, m->timeout_ms) == CURLE_OK;
     if (is_good && has_login)
         is_good = curl_easy_setopt(curl, CURLOPT_USERNAME, m->user) == CURLE_OK &&
                   curl_easy_setopt(curl, CURLOPT_PASSWORD, m->password) == CURLE_OK;
@@ -114,8 +116,9 @@ enum rc smtp_mailer_create(const struct smtp_mailer_options *options,
     m->user = strdup(options->user);
     m->password = strdup(options->password);
     m->from = strdup(options->from);
+    m->ca_file = strdup(options->ca_file);
     m->timeout_ms = (long)options->timeout_ms;
-    if (!m->url || !m->user || !m->password || !m->from) {
+    if (!m->url || !m->user || !m->password || !m->from || !m->ca_file) {
         smtp_mailer_destroy(m);
         return RC_NOMEM;
     }
@@ -138,5 +141,6 @@ void smtp_mailer_destroy(struct smtp_mailer *m)
     free(m->user);
     free(m->password);
     free(m->from);
+    free(m->ca_file);
     free(m);
 }

@@ -16,6 +16,7 @@ struct smtp_mailer_options {
     const char *url;             /* smtp://host:port, smtps://host:port */
     const char *user, *password; /* empty: no login */
     const char *from;            /* an address */
+    const char *ca_file;         /* empty: the system's authorities */
     int64_t timeout_ms;
 };
 
