@@ -1,6 +1,7 @@
 /* main.c - parleyd: reads settings, sets up the log, and hands over to the roles or the minder. */
 #include <unistd.h>
 
+#include "adapters/sodium/hash_process.h"
 #include "adapters/sys/service.h"
 #include "mind.h"
 #include "options.h"
@@ -51,6 +52,8 @@ int main(int argc, char **argv)
     struct options options;
     int code = 0;
 
+    if (hash_process_is_meant(argc, argv))
+        return hash_process_main(argc, argv);
     service_ignore_sigpipe();
     options = options_read(argc, argv);
     switch (options.action) {

@@ -15,7 +15,7 @@
 #include "adapters/nats/nats_revocations.h"
 #include "adapters/nats/nats_tickets.h"
 #include "adapters/nats/streams.h"
-#include "adapters/sodium/argon2_hasher.h"
+#include "adapters/sodium/hash_process.h"
 #include "adapters/sys/file_mailer.h"
 #include "adapters/uv/workers.h"
 #include "app/accounts.h"
@@ -86,7 +86,7 @@ struct server {
 
     /* accounts, of role gateway */
     struct accounts accounts;
-    struct argon2_hasher *hasher;
+    struct hash_process_pool *hasher;
     struct workers *hash_pool, *errands;
     struct file_mailer *file_mailer; /* one of the two */
     struct smtp_mailer *smtp_mailer;

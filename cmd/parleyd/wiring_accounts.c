@@ -32,15 +32,19 @@ static bool make_mailer(struct server *s)
 static bool make_pools(struct server *s)
 {
     const struct config *c = s->config;
-    const struct argon2_options hash = { .passes = (unsigned long long)c->accounts.hash_passes,
-                                         .memory_bytes = (size_t)c->accounts.hash_memory };
+    const struct hash_process_options hash = {
+        .program = "/proc/self/exe",
+        .count = (size_t)c->accounts.hash_threads,
+        .argon2 = { .passes = (unsigned long long)c->accounts.hash_passes,
+                    .memory_bytes = (size_t)c->accounts.hash_memory },
+    };
     const struct workers_options pool = { .name = "hash",
                                           .thread_count = (size_t)c->accounts.hash_threads,
                                           .queue_max = (size_t)c->accounts.hash_queue };
     const struct workers_options errands = { .name = "errand",
                                              .thread_count = 1,
                                              .queue_max = MAILS_QUEUED_MAX };
-    enum rc rc = argon2_hasher_create(&hash, &s->hasher);
+    enum rc rc = hash_process_pool_create(&hash, &s->hasher);
     if (rc == RC_OK && (!(s->hash_pool = workers_create(s->loop, &pool)) ||
                         !(s->errands = workers_create(s->loop, &errands))))
         rc = RC_NOMEM;
@@ -73,7 +77,7 @@ bool wiring_accounts(struct server *s)
         return false;
     s->accounts.directory = store_directory(s->store);
     s->accounts.forms = utf8_forms();
-    s->accounts.hasher = argon2_hasher_port(s->hasher);
+    s->accounts.hasher = hash_process_pool_port(s->hasher);
     s->accounts.issuer = &s->issuer_port;
     s->accounts.revocations = &s->revocations_port;
     s->accounts.attempts = &s->attempts_port;
@@ -99,7 +103,7 @@ void wiring_accounts_stop(struct server *s)
 void wiring_accounts_end(struct server *s)
 {
     wiring_accounts_stop(s);
-    argon2_hasher_destroy(s->hasher);
+    hash_process_pool_destroy(s->hasher);
     file_mailer_destroy(s->file_mailer);
     smtp_mailer_destroy(s->smtp_mailer);
 }
