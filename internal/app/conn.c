@@ -8,6 +8,7 @@
 
 #include "app/command.h"
 #include "base/log.h"
+#include "wire/problem_json.h"
 #include "wire/revocation_json.h"
 
 #include <stdlib.h>
@@ -89,13 +90,16 @@ static enum token_error authenticate(struct gateway *g, const struct upgrade_req
                         out_who);
 }
 
-static void refuse(struct upgrade_decision *d, enum error_code code, struct buf *body)
+/* As REST says it, to the member. */
+static void refuse(const struct gateway *g, struct upgrade_decision *d, enum error_code code,
+                   struct buf *body)
 {
     const struct error_info *info = error_info(code);
-    buf_add_format(body,
-                   "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\","
-                   "\"retryable\":%s}",
-                   info->title, info->status, info->code, info->is_retryable ? "true" : "false");
+    struct error error = { .code = code, .retry_after_ms = info->is_retryable ? 1000 : 0 };
+    if (code == ERROR_FORBIDDEN)
+        fault_set(&error.fault, "Origin", "Pages of this origin may not open a socket here.");
+    d->request_id = id_make(g->d.clock);
+    problem_write(body, &error, id_bytes(&d->request_id));
     d->http_status = (uint16_t)info->status;
     d->body = buf_bytes(body);
     d->retry_after_s = info->is_retryable ? 1 : 0;
@@ -154,14 +158,14 @@ void conn_upgrade(void *app, struct link_id link, const struct upgrade_request *
 {
     struct gateway *g = app;
     struct identity who;
-    SCOPED_BUF(body, 1024);
+    SCOPED_BUF(body, sizeof g->refusal - 1);
     const char *why;
     if (!bytes_is(r->path, "/v1/ws")) {
-        refuse(d, ERROR_NOT_FOUND, &body);
+        refuse(g, d, ERROR_NOT_FOUND, &body);
     } else if (!is_origin_allowed(g, r)) {
-        refuse(d, ERROR_FORBIDDEN, &body);
+        refuse(g, d, ERROR_FORBIDDEN, &body);
     } else if (g->is_draining || !gateway_is_ready(g, &why)) {
-        refuse(d, ERROR_UNAVAILABLE, &body);
+        refuse(g, d, ERROR_UNAVAILABLE, &body);
     } else {
         struct id ticket;
         enum token_error error = authenticate(g, r, &who, &ticket);
@@ -182,7 +186,7 @@ void conn_upgrade(void *app, struct link_id link, const struct upgrade_request *
             if (conn)
                 keep_cursor_param(conn, param(r, "cursor"));
             else
-                refuse(d, ERROR_OVERLOADED, &body);
+                refuse(g, d, ERROR_OVERLOADED, &body);
             (void)gateway_saw_identity(g, &who);
         }
     }

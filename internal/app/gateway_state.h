@@ -274,7 +274,7 @@ struct gateway {
     int64_t frozen_since_ms, thawed_ms; /* the last stop of the whole process; 0: none yet */
     uint64_t opened_seen;               /* conn.c's: stats.opened at the last tick */
     size_t walk_at;                     /* where the tick's walk over the rooms goes on */
-    char refusal[512]; /* body of the last refused handshake, until the adapter has copied it */
+    char refusal[1024]; /* body of the last refused handshake, until the adapter has copied it */
     struct map watched_users; /* presence.c's */
     struct id self;           /* this run of this gateway, towards the others */
     struct map leaving;       /* presence_own.c's, as the list: sessions that may have ended */

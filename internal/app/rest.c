@@ -373,8 +373,10 @@ static enum error_code guard(struct rest *rest, const struct http_request *reque
     if (rest->is_closing)
         return ERROR_UNAVAILABLE;
     ERROR_TRY(admit(rest, request, *out_route, out_who, out_is_new, error));
-    if (((*out_route)->flags & ROUTE_SERVICE) && !(out_who->roles & USER_ROLE_SERVICE))
+    if (((*out_route)->flags & ROUTE_SERVICE) && !(out_who->roles & USER_ROLE_SERVICE)) {
+        fault_set(&error->fault, "", "The token's roles must have service for this.");
         return ERROR_FORBIDDEN;
+    }
     return check_body(*out_route, request, &error->fault);
 }
 

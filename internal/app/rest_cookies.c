@@ -72,7 +72,8 @@ enum error_code rest_cookies_refresh(struct rest_call *call, struct bytes *out_t
 {
     struct bytes token;
     if (!http_cookie(call->cookie, "__Host-parley-refresh", &token) || token.len == 0)
-        return ERROR_UNAUTHENTICATED;
+        return rest_fail(call, ERROR_UNAUTHENTICATED, "refreshToken",
+                         "Give a refreshToken, or the cookie __Host-parley-refresh.");
     if (!call->is_origin_ours)
         return rest_fail(call, ERROR_FORBIDDEN, "Origin", "This page may not use the cookie.");
     if (!call->has_csrf_proof)

@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/rc.h"
+#include "domain/id.h"
 #include "ports/frame.h"
 #include "ports/http_link.h"
 
@@ -73,6 +74,7 @@ struct upgrade_request {
 struct upgrade_decision {
     uint16_t http_status;   /* 0 accepts; else 4xx or 5xx, answered without upgrade */
     struct bytes body;      /* of a refusal, application/problem+json; copied */
+    struct id request_id;   /* of a refusal: X-Request-Id; empty for none */
     uint32_t retry_after_s; /* of a refusal: Retry-After; 0 for none */
     uint16_t close_code;    /* accepted, then closed at once with this; 0 for none. No on_open, but
                                on_close if user is set */

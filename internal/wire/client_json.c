@@ -353,14 +353,18 @@ static const char *const request_names[REQUEST_TYPE_COUNT] = {
 
 static enum rc read_type(const json_t *object, enum request_type *out, struct fault *fault)
 {
-    const char *name = json_string_value(json_object_get(object, "type"));
+    const json_t *value = json_object_get(object, "type");
+    const char *name = json_string_value(value);
     for (int i = 0; name && i < REQUEST_TYPE_COUNT; i++) {
         if (strcmp(name, request_names[i]) == 0) {
             *out = (enum request_type)i;
             return RC_OK;
         }
     }
-    fault_set(fault, "type", name ? "This type is not known." : "type is missing.");
+    fault_set(fault, "type",
+              name                            ? "This type is not known."
+              : !value || json_is_null(value) ? "type is missing."
+                                              : "type must be a string.");
     return RC_INVALID;
 }
 

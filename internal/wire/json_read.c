@@ -23,6 +23,23 @@ static bool is_too_deep(struct bytes text)
     return false;
 }
 
+/* What jansson says of a text that it doesn't take. */
+static void refuse_text(const json_error_t *error, struct fault *fault)
+{
+    switch (json_error_code(error)) {
+    case json_error_null_character: /* valid JSON, which is why it must be said */
+    case json_error_null_byte_in_key:
+        fault_set(fault, "", "A text may not have the character U+0000 (at byte %d).",
+                  error->position);
+        break;
+    case json_error_duplicate_key:
+        fault_set(fault, "", "A key occurs twice in one object (at byte %d).", error->position);
+        break;
+    default:
+        fault_set(fault, "", "This is not valid JSON (at byte %d).", error->position);
+    }
+}
+
 enum rc json_read_object(struct bytes text, json_t **out_object, struct fault *fault)
 {
     json_error_t error = { .line = 0 };
@@ -35,11 +52,7 @@ enum rc json_read_object(struct bytes text, json_t **out_object, struct fault *f
                    json_error_code(&error) == json_error_unknown))
         return RC_NOMEM; /* says nothing of the text: whoever dead-letters garbage must know */
     if (!value) {
-        bool is_duplicate = json_error_code(&error) == json_error_duplicate_key;
-        fault_set(fault, "",
-                  is_duplicate ? "A key occurs twice in one object (at byte %d)."
-                               : "This is not valid JSON (at byte %d).",
-                  error.position);
+        refuse_text(&error, fault);
         return RC_INVALID;
     }
     if (!json_is_object(value)) {

@@ -16,7 +16,8 @@
 enum { JSON_DEPTH_MAX = 32 };
 
 /* Parses one object. The caller owns *out_object (json_decref).
- * errors: RC_INVALID with the reason in fault: not JSON, not an object, too deep, a key twice */
+ * errors: RC_INVALID with the reason in fault: not JSON, not an object, too deep, a key twice,
+ * U+0000 in a text. No field is named */
 MUST_CHECK enum rc json_read_object(struct bytes text, json_t **out_object, struct fault *fault);
 
 /* Each reads one member; a missing one or null leaves *out as it is unless it is required.

@@ -9,7 +9,7 @@
 static const struct guard_refusal
     no_version = { 400, "validation", "The request line has no HTTP version.", NULL },
     bad_version = { 505, "validation", "Only HTTP/1.1 and HTTP/1.0 are spoken here.", NULL },
-    bad_method = { 405, "validation", "This method is not known here.", ALLOW },
+    bad_method = { 405, "method_not_allowed", "This method is not known here.", ALLOW },
     bad_target = { 400, "validation", "The request target is not a plain path.", NULL },
     too_many_params = { 400, "validation", "The query has too many parameters.", NULL },
     head_too_large = { 431, "payload_too_large", "The request's headers are too large.", NULL },

@@ -358,13 +358,16 @@ void http_overdue(struct conn *conn)
 static int refuse_upgrade(struct conn *conn, const struct upgrade_decision *decision)
 {
     char seconds[16];
-    struct http_header retry = { "retry-after", { 0 } };
-    struct http_reply reply = { .status = decision->http_status, .body = decision->body };
+    struct http_header headers[2];
+    struct http_reply reply = { .status = decision->http_status,
+                                .body = decision->body,
+                                .headers = headers };
+    if (decision->request_id.len)
+        headers[reply.header_count++] =
+            (struct http_header){ "x-request-id", id_bytes(&decision->request_id) };
     if (decision->retry_after_s) {
         (void)snprintf(seconds, sizeof seconds, "%u", decision->retry_after_s);
-        retry.value = bytes_of(seconds);
-        reply.headers = &retry;
-        reply.header_count = 1;
+        headers[reply.header_count++] = (struct http_header){ "retry-after", bytes_of(seconds) };
     }
     return write_and_close(conn, &reply);
 }

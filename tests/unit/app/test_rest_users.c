@@ -52,6 +52,7 @@ TEST(only_services_make_users)
     struct rig *rig = rig_create();
     rig_ask(rig, "ann", HTTP_PUT, "/v1/users/bob", "{\"name\":\"Bob\"}");
     CHECK_STATUS(403, rig);
+    CHECK_HAS(rig, "\"message\":\"The token's roles must have service for this.\"");
     rig_ask(rig, "ann", HTTP_POST, "/v1/users:batch", "{\"users\":[{\"id\":\"bob\"}]}");
     CHECK_STATUS(403, rig);
     rig_ask(rig, "eve", HTTP_GET, "/v1/users/bob", NULL);

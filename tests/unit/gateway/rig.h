@@ -117,6 +117,7 @@ struct rig_link {
     uint16_t close_code;
     char close_reason[64];
     uint16_t http_status;
+    char refusal[1024]; /* the body that goes with http_status */
     size_t pauses;
     struct rig_said *said;
     size_t said_count, said_cap;

@@ -202,6 +202,7 @@ struct rig_link *rig_upgrade(struct rig *r, int index, const char *token, const 
     link->user = decision.user;
     link->http_status = decision.http_status;
     link->close_code = decision.close_code;
+    (void)snprintf(link->refusal, sizeof link->refusal, "%.*s", BYTES_ARG(decision.body));
     if (decision.http_status || decision.close_code) {
         (void)snprintf(link->close_reason, sizeof link->close_reason, "%.*s",
                        BYTES_ARG(decision.close_reason));

@@ -30,6 +30,31 @@ TEST(a_named_origin_and_this_host_are_let_in_and_no_other)
     rig_destroy(r);
 }
 
+TEST(a_foreign_page_is_told_why_as_any_other_problem_is)
+{
+    const char *const origins[] = { "https://app.example", NULL };
+    static const char *const members[] = {
+        "{\"type\":\"urn:parley:problem:forbidden\"",
+        "\"title\":\"This is not allowed.\"",
+        "\"status\":403",
+        "\"detail\":\"Pages of this origin may not open a socket here.\"",
+        "\"instance\":\"urn:uuid:",
+        "\"code\":\"forbidden\"",
+        "\"message\":\"Pages of this origin may not open a socket here.\"",
+        "\"retryable\":false",
+        "\"retryAfterMs\":null",
+        "\"field\":\"Origin\"",
+        "\"requestId\":\"",
+    };
+    struct rig *r = start(origins);
+    r->origin = "https://evil.example";
+    const struct rig_link *link = rig_upgrade(r, 0, "ann", NULL);
+    for (size_t i = 0; i < COUNT_OF(members); i++)
+        CHECK(strstr(link->refusal, members[i]) != NULL);
+    CHECK(strchr(link->refusal, '}') == link->refusal + strlen(link->refusal) - 1);
+    rig_destroy(r);
+}
+
 TEST(a_star_lets_any_page_in_that_has_a_token_of_its_own)
 {
     const char *const origins[] = { "https://app.example", "*", NULL };

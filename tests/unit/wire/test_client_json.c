@@ -57,6 +57,32 @@ static enum rc parse(const char *text, struct client_request *out)
     return client_request_parse(bytes_of(text), MESSAGE_BYTES_MAX, &arena, out, &fault);
 }
 
+TEST(what_is_wrong_with_a_request_is_said)
+{
+    static const struct {
+        const char *line, *field, *said;
+    } rows[] = {
+        { "{\"id\":\"1\"}", "type", "type is missing." },
+        { "{\"type\":null}", "type", "type is missing." },
+        { "{\"type\":5}", "type", "type must be a string." },
+        { "{\"type\":[\"ping\"]}", "type", "type must be a string." },
+        { "{\"type\":\"pong\"}", "type", "This type is not known." },
+        { "{\"type\":\"ping\",\"id\":\"a\\u0000b\"}", "", "character U+0000 (at byte" },
+        { "{\"type\":\"ping\",\"a\\u0000b\":1}", "", "character U+0000 (at byte" },
+        { "{\"type\":\"ping\",}", "", "not valid JSON (at byte" },
+        { "{\"type\":\"ping\",\"type\":\"ping\"}", "", "A key occurs twice" },
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        SCOPED_ARENA(arena, 1 << 16);
+        struct client_request request;
+        struct fault fault = { 0 };
+        CHECK_RC(RC_INVALID, client_request_parse(bytes_of(rows[i].line), MESSAGE_BYTES_MAX, &arena,
+                                                  &request, &fault));
+        CHECK_STR(rows[i].field, fault.field);
+        CHECK(strstr(fault.text, rows[i].said) != NULL);
+    }
+}
+
 TEST(every_repeatable_request_says_that_it_is_a_retry)
 {
     static const char *const requests[] = {
