@@ -94,9 +94,9 @@ static int connect_server(struct work *work)
     case RC_OK:
         return CTL_OK;
     case RC_DENIED:
-        return ctl_fail("%s refuses the login of nats.operator_user", c->nats.url);
+        return ctl_fail_nats(work->ctl, "the login of nats.operator_user is refused by");
     default:
-        return ctl_fail("no nats-server answers at %s", c->nats.url);
+        return ctl_fail_nats(work->ctl, "no nats-server answers at");
     }
 }
 

@@ -43,8 +43,7 @@ static int token_one(const struct order *order, const char *user, const char *na
     enum rc rc = sign(order, bytes_of(user), bytes_of(name), &token);
 
     if (rc == RC_INVALID)
-        return ctl_usage("--user takes 1 to 64 characters of A-Z a-z 0-9 _ -, --session the same, "
-                         "--name up to 256 bytes of UTF-8 without control characters");
+        return ctl_usage("--user takes 1 to 64 characters of A-Z a-z 0-9 _ -, --session the same");
     if (rc != RC_OK)
         return ctl_fail("%s", rc_name(rc));
     if (order->is_json) {
@@ -76,11 +75,6 @@ static bool next_line(struct bytes *rest, int *number, struct line *out)
     return true;
 }
 
-static bool is_name_right(struct bytes name)
-{
-    return name.len <= IDENTITY_NAME_BYTES && bytes_is_utf8(name);
-}
-
 static int check_lines(struct bytes text, const char *path)
 {
     struct line line;
@@ -88,9 +82,9 @@ static int check_lines(struct bytes text, const char *path)
     int number = 0;
 
     while (next_line(&text, &number, &line))
-        if (!id_read(line.user, &id) || !is_name_right(line.name))
+        if (!id_read(line.user, &id) || !ctl_is_user_name(line.name))
             return ctl_fail("%s:%d: give an id of 1 to 64 characters of A-Z a-z 0-9 _ -, and after "
-                            "a TAB, if you like, a name of up to 256 bytes of UTF-8",
+                            "a TAB, if you like, a name: " CTL_USER_NAME,
                             path, number);
     return CTL_OK;
 }
@@ -220,6 +214,8 @@ int cmd_token(const struct ctl *ctl, int argc, char **argv)
         return CTL_USAGE;
     if (argc > 1 || !user == !file)
         return ctl_usage("token: give either --user ID or --from-file FILE");
+    if (!ctl_is_user_name(bytes_of(name)))
+        return ctl_usage("--name takes " CTL_USER_NAME);
     if (role && !user_roles_read(bytes_of(role), &order.grant.roles))
         return ctl_usage("--role takes user, moderator, admin, service, separated by commas");
     if (!ctl_read_span(ttl, &order.grant.ttl_s))

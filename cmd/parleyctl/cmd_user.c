@@ -228,8 +228,13 @@ int cmd_user_add(const struct ctl *ctl, int argc, char **argv)
     struct work w;
     if (!ctl_options(options, COUNT_OF(options), &argc, argv))
         return CTL_USAGE;
-    if (argc != 2 || (role && !user_roles_read(bytes_of(role), &roles)))
-        return ctl_usage("user add USERNAME; --role takes user, moderator, admin, service");
+    if (argc != 2)
+        return ctl_usage(argc < 2 ? "user add: USERNAME is missing"
+                                  : "user add takes one USERNAME and no more words");
+    if (role && !user_roles_read(bytes_of(role), &roles))
+        return ctl_usage("--role takes user, moderator, admin, service, separated by commas");
+    if (name && !ctl_is_user_name(bytes_of(name)))
+        return ctl_usage("--name takes " CTL_USER_NAME);
     if (!read_hidden(password, sizeof password))
         return ctl_usage("user add: give the password on standard input");
     int code = begin(&w, ctl);
@@ -326,13 +331,22 @@ int cmd_user_list(const struct ctl *ctl, int argc, char **argv)
 
 enum { TELLS = 1, HASHES = 2 };
 
+static int say_words(const char *verb, int argc, int words)
+{
+    if (argc < 2)
+        return ctl_usage("user %s: NAME is missing: a username, an address or a user id", verb);
+    if (argc < words)
+        return ctl_usage("user %s: ROLE[,ROLE] is missing: user, moderator, admin, service", verb);
+    return ctl_usage("user %s takes %s and no more", verb, words > 2 ? "NAME ROLE[,ROLE]" : "NAME");
+}
+
 /* Begins a command that takes a NAME and perhaps one more word. */
 static int begin_named(struct work *w, const struct ctl *ctl, int argc, char **argv, int words,
                        unsigned needs)
 {
     *w = (struct work){ .ctl = ctl };
     if (argc != words)
-        return ctl_usage("user %s: see --help", argv[0]);
+        return say_words(argv[0], argc, words);
     int code = begin(w, ctl);
     if (code == CTL_OK)
         code = find(w, argv[1]);

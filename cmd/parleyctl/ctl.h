@@ -68,6 +68,11 @@ bool ctl_next_line(struct bytes *rest, int *number, struct bytes *out_line);
 /* A span of time: 90, 90s, 15m, 12h, 30d. In seconds, more than zero. */
 bool ctl_read_span(const char *text, int64_t *out_seconds);
 
+/* Whether a user may be shown under this name, or "" for none of its own: what a gateway takes by
+ * PATCH /v1/users/me. A provider's token may have a longer one, but it would be kept by nobody. */
+#define CTL_USER_NAME "at most 128 bytes of UTF-8 without control characters"
+bool ctl_is_user_name(struct bytes name);
+
 ctl_run_fn cmd_config_check, cmd_config_show, cmd_config_default, cmd_config_env, cmd_config_doc,
     cmd_config_man;
 ctl_run_fn cmd_streams_diff, cmd_streams_apply, cmd_streams_check, cmd_streams_renew;

@@ -10,6 +10,17 @@
 
 enum { API_TIMEOUT_MS = 10000, REPLY_BYTES_MAX = 64 * 1024 * 1024, LINK_WAIT_MS = 3000 };
 
+int ctl_fail_nats(const struct ctl *ctl, const char *what)
+{
+    const struct config *c = ctl->config;
+
+    if (*c->file)
+        return ctl_fail("%s %s", what, c->nats.url);
+    return ctl_fail("%s %s; there is no %s/parley.ini: give the folder of your Parley's state with "
+                    "--home or in PARLEY_HOME",
+                    what, c->nats.url, c->server.home);
+}
+
 struct nats_link *ctl_nats_open(const struct ctl *ctl)
 {
     const struct nats_link_options options = { .url = ctl->config->nats.url,
@@ -25,8 +36,7 @@ struct nats_link *ctl_nats_open(const struct ctl *ctl)
         return NULL;
     }
     if (nats_link_wait(link, LINK_WAIT_MS) != RC_OK) {
-        (void)ctl_fail("no nats-server answers at %s, or it refuses the operator's login",
-                       ctl->config->nats.url);
+        (void)ctl_fail_nats(ctl, "no nats-server answers, or it refuses the operator's login, at");
         nats_link_destroy(link);
         return NULL;
     }

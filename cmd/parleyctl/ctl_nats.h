@@ -13,6 +13,11 @@
 struct store;
 struct message_store;
 
+/* Says that nobody answers at nats.url, or whatever else `what` is of it; and where the settings
+ * come from, if they come from no file: then it is likely another server's, or none's. Returns
+ * CTL_FAILED. */
+int ctl_fail_nats(const struct ctl *ctl, const char *what);
+
 /* Connects as the operator. NULL after having said why not. */
 struct nats_link *ctl_nats_open(const struct ctl *ctl);
 

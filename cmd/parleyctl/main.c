@@ -1,9 +1,11 @@
 /* main.c - parleyctl, the operator's tool: a table of subcommands. */
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "ctl.h"
+#include "ports/directory_store.h"
 
 /* clang-format off */
 static const struct ctl_command commands[] = {
@@ -164,6 +166,16 @@ bool ctl_read_span(const char *text, int64_t *out_seconds)
         return false;
     *out_seconds = (int64_t)number * scale;
     return true;
+}
+
+bool ctl_is_user_name(struct bytes name)
+{
+    static_assert(USER_NAME_BYTES_MAX == 128, "CTL_USER_NAME says so");
+    for (size_t i = 0; i < name.len; i++)
+        if (name.ptr[i] < 0x20 || name.ptr[i] == 0x7f ||
+            (name.ptr[i] == 0xc2 && i + 1 < name.len && name.ptr[i + 1] < 0xa0))
+            return false;
+    return name.len <= USER_NAME_BYTES_MAX && bytes_is_utf8(name);
 }
 
 static const struct ctl_option *find_option(const struct ctl_option *options, size_t count,

@@ -227,6 +227,32 @@ static enum rc check_issuers(const struct config *config, struct config_error *e
     return rc;
 }
 
+/* localhost stands for one of its addresses, so that the two ways to write it are one. */
+static const char *host_of(const struct config_address *address)
+{
+    return strcmp(address->host, "localhost") == 0 ? "127.0.0.1" : address->host;
+}
+
+static bool is_wildcard(const char *host)
+{
+    return !*host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Clients and operators have a socket each: on one port the second of them can't be had. */
+static enum rc check_listeners(const struct config *config, struct config_error *error)
+{
+    const struct config_address *clients = &config->gateway.listen, *ops = &config->ops.listen;
+    const char *one = host_of(clients), *other = host_of(ops);
+
+    if (!(config->server.roles & CONFIG_ROLE_GATEWAY) || !clients->port ||
+        clients->port != ops->port ||
+        (strcmp(one, other) != 0 && !is_wildcard(one) && !is_wildcard(other)))
+        return RC_OK;
+    return fail(error, RC_INVALID,
+                "gateway.listen and ops.listen are both on port %u: give one of them another",
+                clients->port);
+}
+
 static enum rc check_agreement(const struct config *config, struct config_error *error)
 {
     if (!*config->tls.cert != !*config->tls.key)
@@ -267,6 +293,7 @@ enum rc config_finish(struct config *config, struct config_error *error)
     TRY(finish_instance(config, error));
     TRY(finish_streams(config, error));
     TRY(check_issuers(config, error));
+    TRY(check_listeners(config, error));
     return check_agreement(config, error);
 }
 

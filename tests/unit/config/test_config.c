@@ -423,6 +423,43 @@ TEST(settings_that_must_agree_are_compared)
     }
 }
 
+TEST(clients_and_operations_need_ports_of_their_own)
+{
+    static const struct {
+        const char *clients, *ops;
+        bool is_right;
+    } rows[] = {
+        { "127.0.0.1:8080", "127.0.0.1:8080", false },
+        { "127.0.0.1:8080", "localhost:8080", false },
+        { ":8080", "127.0.0.1:8080", false },
+        { "127.0.0.1:8080", "*:8080", false },
+        { "0.0.0.0:8080", "10.0.0.1:8080", false },
+        { "10.0.0.1:8080", "[::]:8080", false },
+        { "[::1]:8080", "[::1]:8080", false },
+        { "10.0.0.1:8080", "127.0.0.1:8080", true },
+        { "127.0.0.1:8080", "127.0.0.1:8081", true },
+        { ":8080", ":9090", true },
+        { "127.0.0.1:0", "127.0.0.1:0", true },
+    };
+    char file[200];
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        (void)snprintf(file, sizeof file, "[gateway]\nlisten = %s\n[ops]\nlisten = %s\n",
+                       rows[i].clients, rows[i].ops);
+        begin(file);
+        CHECK_RC(rows[i].is_right ? RC_OK : RC_INVALID, load());
+        if (!rows[i].is_right) {
+            check_says("gateway.listen");
+            check_says("ops.listen");
+            check_says("8080");
+        }
+        end();
+    }
+    begin("[server]\nroles = persister\n[ops]\nlisten = 127.0.0.1:8080\n");
+    CHECK_RC(RC_OK, load()); /* which has no clients */
+    end();
+}
+
 TEST(values_are_read_as_people_write_them)
 {
     begin("# comment\n; comment\n[gateway]\nlisten = *:80 ; inline\nframe_bytes = 1m\n"
