@@ -156,6 +156,24 @@ says "up wants a number" 1 "--port abc: give a number" deploy/local/up --port ab
 says "up wants a number that is a port" 1 "--ops-port 70000: give a number" deploy/local/up --ops-port=70000
 says "up wants a value" 1 "--nats-port needs a value" deploy/local/up --nats-port
 says "up wants persisters" 1 "--persisters 0: give a number" deploy/local/up --persisters 0
+for role in gateways persisters; do
+    most=$(sed -n "s/^| .$role. .* 1 to \([0-9]*\);.*/\1/p" docs/CONFIGURATION.md)
+    says "up takes as many $role as the settings do" 1 "--$role $((most + 1)): give a number from 1 to $most" \
+        deploy/local/up --$role $((most + 1))
+done
+says "one port isn't used twice" 1 "port 9000 is asked for twice, by --port and --ops-port" \
+    deploy/local/up "${home[@]}" --port 9000 --ops-port 9000
+says "wherever clients are" 1 "port 9000 is asked for twice" \
+    deploy/local/up "${home[@]}" --port 9000 --ops-port 9000 --listen 0.0.0.0
+says "nor by one process more" 1 "port 9002 is asked for twice, by --port and --ops-port" \
+    deploy/local/up "${home[@]}" --port 9002 --ops-port 9000 --gateways 2
+says "nor by NATS" 1 "port 13000 is asked for twice, by --ops-port and --nats-port" \
+    deploy/local/up "${home[@]}" --ops-port 13000 --nats-port 9000
+mkdir -p "$work/home/run"
+exec 8>"$work/home/run/up.lock"
+flock 8
+says "a second up at the same time is told so" 1 "another deploy/local/up is at work in $work/home" deploy/local/up "${home[@]}"
+exec 8>&-
 says "up keeps room for three monitoring ports" 1 "at most 61533" deploy/local/up "${home[@]}" --cluster --nats-port 61534
 mkdir -p "$work/single/nats/jetstream"
 says "a home of one server does not become a cluster's" 1 "another folder with --home" \
