@@ -15,6 +15,8 @@ void http_init(struct http *http, const char *url)
 {
     *http = (struct http){ .fd = -1, .patience_s = 60 };
     endpoint_parse(url, &http->to);
+    if (http->to.is_tls)
+        die("URL %s: requests are made over http:// alone", url);
 }
 
 static void disconnect(struct http *http)

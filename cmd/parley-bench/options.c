@@ -176,7 +176,8 @@ static const char *default_ws_url(const char *url)
 {
     static char text[256];
     const char *rest = strstr(url, "://");
-    snprintf(text, sizeof text, "ws://%s/v1/ws", rest ? rest + 3 : url);
+    snprintf(text, sizeof text, "%s://%s/v1/ws", strncmp(url, "https:", 6) == 0 ? "wss" : "ws",
+             rest ? rest + 3 : url);
     return text;
 }
 

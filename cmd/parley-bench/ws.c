@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls.h"
 #include "ws_frame.h"
 
 #define READ_BLOCK (256 * 1024)
@@ -32,13 +33,18 @@ void endpoint_parse(const char *url, struct endpoint *out)
 {
     char host[100] = "", port[8] = "80", path[128] = "/";
     const char *at = strstr(url, "://");
-    if (!at || (strncmp(url, "ws://", 5) != 0 && strncmp(url, "http://", 7) != 0))
-        die("URL %s: only ws:// and http:// are spoken here", url);
+    bool is_tls = strncmp(url, "wss://", 6) == 0;
+    if (!is_tls && strncmp(url, "ws://", 5) != 0 && strncmp(url, "http://", 7) != 0)
+        die("URL %s: only ws://, wss:// and http:// are spoken here", url);
+    if (is_tls)
+        snprintf(port, sizeof port, "443");
     if (sscanf(at + 3, "%99[^:/]:%7[0-9]%127s", host, port, path) < 2)
         if (sscanf(at + 3, "%99[^:/]%127s", host, path) < 1)
             die("URL %s has no host", url);
     *out = (struct endpoint){ 0 };
     resolve(host, port, &out->addr);
+    out->is_tls = is_tls;
+    snprintf(out->name, sizeof out->name, "%s", host);
     snprintf(out->host, sizeof out->host, "%s:%s", host, port);
     snprintf(out->path, sizeof out->path, "%s", path);
     out->is_loopback = (ntohl(out->addr.sin_addr.s_addr) >> 24) == 127;
@@ -56,6 +62,8 @@ static void ws_drop(struct ws *ws)
         loop_remove(ws->loop, ws->fd);
         close(ws->fd);
     }
+    tls_free(ws->tls);
+    ws->tls = NULL;
     ws->fd = -1;
     ws->state = WS_CLOSED;
     ws->epoch++;
@@ -116,6 +124,8 @@ void ws_open(struct ws *ws, const struct endpoint *to, unsigned source, const ch
                          sizeof ws->receive_bytes);
     if (to->is_loopback)
         bind_source(ws->fd, source);
+    if (to->is_tls)
+        ws->tls = tls_begin(ws->fd, to->name);
     ws->state = WS_CONNECTING;
     ws->wants_write = true;
     ws->is_paused = ws->is_fragmented = false;
@@ -148,8 +158,9 @@ void ws_pause(struct ws *ws, bool is_paused)
 void ws_flush(struct ws *ws)
 {
     while (ws->out_sent < ws->out.len) {
-        ssize_t n =
-            send(ws->fd, ws->out.ptr + ws->out_sent, ws->out.len - ws->out_sent, MSG_NOSIGNAL);
+        const char *at = ws->out.ptr + ws->out_sent;
+        size_t left = ws->out.len - ws->out_sent;
+        ssize_t n = ws->tls ? tls_write(ws->tls, at, left) : send(ws->fd, at, left, MSG_NOSIGNAL);
         if (n <= 0)
             break; /* a dead socket is noticed by reading */
         ws->out_sent += (size_t)n;
@@ -159,8 +170,10 @@ void ws_flush(struct ws *ws)
         ws->out_sent = 0;
         sbuf_free(&ws->out);
     }
-    if (ws->wants_write == is_empty)
-        watch_for(ws, !is_empty);
+    /* In a handshake it is the other side's turn: read_some goes on with it, then on_ready here. */
+    bool wants_write = !is_empty && !(ws->tls && tls_is_hungry(ws->tls));
+    if (ws->wants_write != wants_write)
+        watch_for(ws, wants_write);
 }
 
 void ws_send(struct ws *ws, struct bytes text)
@@ -218,7 +231,8 @@ static void take_bytes(struct ws *ws, struct bytes rest)
 static void read_some(struct ws *ws)
 {
     static uint8_t block[READ_BLOCK];
-    ssize_t n = recv(ws->fd, block, sizeof block, 0);
+    ssize_t n =
+        ws->tls ? tls_read(ws->tls, block, sizeof block) : recv(ws->fd, block, sizeof block, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -248,4 +262,8 @@ static void on_ready(void *owner, uint32_t events)
         ws_flush(ws);
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) && ws->epoch == epoch)
         read_some(ws);
+    while (ws->epoch == epoch && ws->tls && !ws->is_paused && tls_has_more(ws->tls))
+        read_some(ws);
+    if (ws->epoch == epoch && ws->tls && ws->state != WS_CONNECTING && ws->out.len)
+        ws_flush(ws);
 }

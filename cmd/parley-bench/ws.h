@@ -1,7 +1,7 @@
 /* ws.h - the client's half of a WebSocket (RFC 6455), on the loop.
  *
- * Plain TCP only; no extensions. Thousands of these live in one process, so an idle one holds no
- * buffers: input is read into one shared block, and only an incomplete frame is kept.
+ * TCP, or TLS over it (tls.h); no extensions. Thousands of these live in one process, so an idle
+ * one holds no buffers: input is read into one shared block, and only an incomplete frame is kept.
  */
 #ifndef BENCH_WS_H
 #define BENCH_WS_H
@@ -13,15 +13,16 @@
 #include "loop.h"
 #include "util.h"
 
-/* Where the socket is: parsed from a ws:// or http:// URL by endpoint_parse. */
+/* Where the socket is: parsed from a ws://, wss:// or http:// URL by endpoint_parse. */
 struct endpoint {
     struct sockaddr_in addr;
     char host[128]; /* with port, for the Host header */
+    char name[100]; /* without */
     char path[128];
-    bool is_loopback;
+    bool is_loopback, is_tls;
 };
 
-/* Ends the program when the URL is none of ours (wss and https included). */
+/* Ends the program when the URL is none of ours (https included). */
 void endpoint_parse(const char *url, struct endpoint *out);
 
 enum ws_state { WS_CLOSED, WS_CONNECTING, WS_UPGRADING, WS_OPEN };
@@ -43,7 +44,8 @@ struct ws {
     void *owner;
     enum ws_state state;
     int fd;
-    uint32_t epoch; /* counts connections, so that a loop over frames sees a close within */
+    struct tls *tls; /* NULL: plain */
+    uint32_t epoch;  /* counts connections, so that a loop over frames sees a close within */
     bool wants_write, is_paused, is_fragmented;
     struct watch watch;
     int receive_bytes; /* SO_RCVBUF; 0: the kernel's choice. Small for a reader that stalls */

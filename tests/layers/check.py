@@ -39,7 +39,13 @@ FOREIGN = [
     (r"jwt\.h$", ["internal/adapters/auth", "internal/adapters/jwt"]),
     (
         r"openssl/",
-        ["internal/adapters/auth", "internal/adapters/jwt", "internal/adapters/lws", "internal/adapters/tls"],
+        [
+            "internal/adapters/auth",
+            "internal/adapters/jwt",
+            "internal/adapters/lws",
+            "internal/adapters/tls",
+            "cmd/parley-bench",
+        ],
     ),
     # wire hashes ids for Nats-Msg-Id (BLAKE2b); a pure function, so it needs no port.
     (r"sodium(/|\.h$)", ["internal/adapters/auth", "internal/adapters/sodium", "internal/wire"]),
