@@ -8,13 +8,15 @@ enum { SESSIONS_READ_MAX = 1000, DEVICE_ID_BYTES_MAX = 64 };
 
 /* ---- tokens ---- */
 
-/* The name that is shown: the directory's, since it may have been changed; else the username. */
+/* The name that is shown: the directory's, since it may have been changed; else the username. A
+ * name that no token may carry, from before such names were refused, locks nobody out. */
 static struct bytes name_of(const struct account_call *call)
 {
     const struct directory_store *directory = call->accounts->directory;
     struct user user = { .name = { NULL, 0 } };
     enum rc rc = directory->user(directory->self, &call->account.user, call->arena, &user);
-    return rc == RC_OK && user.name.len ? user.name : call->account.username;
+    bool is_good = rc == RC_OK && user.name.len && !bytes_has_control(user.name);
+    return is_good ? user.name : call->account.username;
 }
 
 static enum error_code sign(struct account_call *call, const struct session *session,
@@ -72,10 +74,7 @@ static struct bytes device_of(const struct account_call *call)
         text.len = SESSION_DEVICE_BYTES_MAX;
     while (text.len && !bytes_is_utf8(text))
         text.len--;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return bytes_of(NULL);
-    return text;
+    return bytes_has_control(text) ? bytes_of(NULL) : text;
 }
 
 /* ---- opening ---- */

@@ -46,6 +46,15 @@ bool bytes_is_utf8(struct bytes text)
     return true;
 }
 
+bool bytes_has_control(struct bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f ||
+            (text.ptr[i] == 0xc2 && i + 1 < text.len && text.ptr[i + 1] < 0xa0))
+            return true;
+    return false;
+}
+
 bool bytes_equal_secret(struct bytes a, struct bytes b)
 {
     uint8_t difference = 0;

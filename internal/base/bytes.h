@@ -50,6 +50,10 @@ bool bytes_to_u64(struct bytes text, uint64_t max, uint64_t *out_value);
 /* Whether the run is valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool bytes_is_utf8(struct bytes text);
 
+/* Whether UTF-8 text has a control character: C0, DEL, or C1 (U+0080 to U+009F), of which some are
+ * line ends and others begin commands of a terminal. */
+bool bytes_has_control(struct bytes text);
+
 /* Compares in constant time for equal lengths: for secrets. */
 bool bytes_equal_secret(struct bytes a, struct bytes b);
 

@@ -25,13 +25,10 @@ static const struct {
 /* What will be shown to people, or goes into a line of a mail. */
 static enum rc check_text(const char *key, struct bytes text, struct fault *fault)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] >= 0x20 && text.ptr[i] != 0x7f)
-            continue;
-        fault_set(fault, key, "%s may not have control characters.", key);
-        return RC_INVALID;
-    }
-    return RC_OK;
+    if (!bytes_has_control(text))
+        return RC_OK;
+    fault_set(fault, key, "%s may not have control characters.", key);
+    return RC_INVALID;
 }
 
 enum rc auth_body_parse(struct bytes body, unsigned needed, unsigned allowed, struct arena *arena,

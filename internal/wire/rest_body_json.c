@@ -15,15 +15,6 @@ static struct bytes string_bytes(const json_t *value)
     return bytes_make(json_string_value(value), json_string_length(value));
 }
 
-static bool has_control(struct bytes text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
-            return true;
-    }
-    return false;
-}
-
 static bool is_given(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
@@ -162,7 +153,7 @@ enum rc rest_conversation_parse(struct bytes body, bool is_patch, struct arena *
     TRY(json_read_text(object, "name", false, CONVERSATION_NAME_BYTES_MAX, arena, &read.name,
                        fault));
     read.has_name = json_object_get(object, "name") != NULL; /* null takes the name away */
-    if (has_control(read.name))
+    if (bytes_has_control(read.name))
         return refuse(fault, "name", "name may not have control characters.");
     TRY(read_history(object, &read, fault));
     if (!is_patch)
@@ -245,7 +236,7 @@ static enum rc read_user_name(const json_t *object, bool is_required, struct are
     TRY(json_read_text(object, "name", is_required, REST_USER_NAME_BYTES_MAX, arena, out, fault));
     if (is_given(object, "name") && out->len == 0)
         return refuse(fault, "name", "name may not be empty.");
-    if (has_control(*out))
+    if (bytes_has_control(*out))
         return refuse(fault, "name", "name may not have control characters.");
     return RC_OK;
 }

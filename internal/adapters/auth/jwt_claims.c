@@ -123,22 +123,13 @@ static bool names_audience(const json_t *aud, const char *expected)
     return has_ours;
 }
 
-/* Control characters (C0, DEL, C1) would reach terminals and logs of all who see the name. */
-static bool is_printable(struct bytes text)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7F ||
-            (text.ptr[i] == 0xC2 && i + 1 < text.len && text.ptr[i + 1] < 0xA0))
-            return false;
-    return true;
-}
-
+/* Control characters would reach terminals and logs of all who see the name. */
 static bool read_name(const json_t *root, struct identity *identity)
 {
     const json_t *value = json_object_get(root, "name");
     struct bytes name = value ? text_of(value) : id_bytes(&identity->user);
 
-    if (name.len == 0 || name.len > IDENTITY_NAME_BYTES || !is_printable(name))
+    if (name.len == 0 || name.len > IDENTITY_NAME_BYTES || bytes_has_control(name))
         return false;
     memcpy(identity->name, name.ptr, name.len);
     identity->name[name.len] = 0;

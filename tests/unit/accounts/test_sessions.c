@@ -18,6 +18,7 @@ struct rig {
     struct revocation revoked[16];
     size_t revoked_count;
     enum rc publishes;
+    char name[64]; /* of the last access token */
     struct arena arena;
     struct fault fault;
     struct account_call call;
@@ -25,7 +26,8 @@ struct rig {
 
 static enum rc issue(void *self, const struct access_claims *claims, struct buf *out)
 {
-    (void)self;
+    struct rig *rig = self;
+    (void)snprintf(rig->name, sizeof rig->name, "%.*s", BYTES_ARG(claims->name));
     buf_add_format(out, "access.%s.%lld", claims->session.text, (long long)claims->expires_s);
     return RC_OK;
 }
@@ -206,6 +208,28 @@ TEST(an_end_that_gateways_arent_told_can_be_asked_for_again)
     CHECK(rig.revoked[0].until_s >= clock_wall_us(&rig.clock.source) / 1000000 + 900);
     CHECK_INT(ERROR_NOT_FOUND,
               session_end_owned(&rig.call, &tokens.user, &tokens.session, REVOKED_BY_OWNER));
+}
+
+/* The signer refuses such a name, and with it the login. */
+TEST(a_name_that_no_token_carries_locks_nobody_out)
+{
+    SCOPED_RIG(rig);
+    static const struct {
+        const char *name, *in_token;
+    } cases[] = { { "Ada Lovelace", "Ada Lovelace" },
+                  { "\xc2\x85 forged", "Ada" },
+                  { "\xc2\x9b"
+                    "31m",
+                    "Ada" },
+                  { "\xc2\xa0", "\xc2\xa0" },
+                  { "\x7f", "Ada" } };
+    const struct directory_store *directory = rig.accounts.directory;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct user user = { .id = { 3, "ada" }, .name = bytes_of(cases[i].name) };
+        CHECK_RC(RC_OK, directory->put_users(directory->self, &user, 1, false, 1, NULL));
+        (void)open_one(&rig);
+        CHECK_STR(cases[i].in_token, rig.name);
+    }
 }
 
 TEST(a_store_that_is_away_loses_no_session)

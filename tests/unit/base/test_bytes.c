@@ -72,6 +72,29 @@ TEST(utf8_takes_every_well_formed_length)
     CHECK(bytes_is_utf8(bytes_make("a\0b", 3)));
 }
 
+TEST(control_characters_are_c0_del_and_c1)
+{
+    static const char *const with[] = { "\x01",
+                                        "a\tb",
+                                        "a\r\nb",
+                                        "a\x1f",
+                                        "\x7f",
+                                        "\xc2\x80",
+                                        "a\xc2\x85",
+                                        "\xc2\x9b"
+                                        "31m",
+                                        "\xc2\x9f",
+                                        "\xc3\xa9\xc2\x90" };
+    static const char *const without[] = {
+        "", " ", "a b~", "\xc2\xa0", "\xc3\x85", "\xc3\xa9", "\xe2\x80\xa8", "\xf0\x9f\x92\xa9"
+    };
+    for (size_t i = 0; i < COUNT_OF(with); i++)
+        CHECK(bytes_has_control(bytes_of(with[i])));
+    for (size_t i = 0; i < COUNT_OF(without); i++)
+        CHECK(!bytes_has_control(bytes_of(without[i])));
+    CHECK(bytes_has_control(bytes_make("a\0b", 3)));
+}
+
 TEST(utf8_refuses_every_ill_formed_class)
 {
     static const char *const bad[] = {
