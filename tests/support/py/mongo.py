@@ -108,6 +108,10 @@ class FerretDB:
         if not wait_for(lambda: can_connect(int(self.port)), 60):
             raise RuntimeError(f"no FerretDB: {self.folder}/log")
 
+    def dump_command(self):
+        """A command that prints every document, out of PostgreSQL."""
+        return f"{POSTGRES}/pg_dump -h 127.0.0.1 -p {self.postgres_port} -U postgres postgres"
+
     def kill(self):
         self.server.kill()
         self.server.wait()
