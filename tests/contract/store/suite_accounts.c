@@ -192,39 +192,6 @@ TEST(accounts_are_listed_by_name)
     CHECK_STR("", list(&b, "cleo", 2));
 }
 
-TEST(what_others_take_for_code_is_only_text)
-{
-    SCOPED_BENCH(b);
-    static const char *const texts[] = {
-        "' OR '1'='1",
-        "\"; DROP TABLE accounts; --",
-        "{\"$gt\":\"\"}",
-        "$where",
-        "a.b.c",
-        "%",
-        "_",
-        "\\",
-        "../../etc",
-        "${7*7}",
-        "\xf0\x9f\x92\xa9",
-        "a\tb",
-        "admin'--",
-    };
-    char user[16];
-    struct account found;
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        (void)snprintf(user, sizeof user, "u%zu", i);
-        add_one(&b, user, texts[i], texts[i]);
-    }
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        (void)snprintf(user, sizeof user, "u%zu", i);
-        CHECK_RC(RC_OK, find(&b, ACCOUNT_BY_USERNAME_KEY, texts[i], &found));
-        CHECK_STR(user, found.user.text);
-        CHECK_RC(RC_OK, find(&b, ACCOUNT_BY_EMAIL_KEY, texts[i], &found));
-        CHECK_STR(user, found.user.text);
-    }
-}
-
 /* ---- at once ---- */
 
 enum { THREADS = 8 };
