@@ -171,11 +171,7 @@ bool ctl_read_span(const char *text, int64_t *out_seconds)
 bool ctl_is_user_name(struct bytes name)
 {
     static_assert(USER_NAME_BYTES_MAX == 128, "CTL_USER_NAME says so");
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] < 0x20 || name.ptr[i] == 0x7f ||
-            (name.ptr[i] == 0xc2 && i + 1 < name.len && name.ptr[i + 1] < 0xa0))
-            return false;
-    return name.len <= USER_NAME_BYTES_MAX && bytes_is_utf8(name);
+    return name.len <= USER_NAME_BYTES_MAX && bytes_is_utf8(name) && !bytes_has_control(name);
 }
 
 static const struct ctl_option *find_option(const struct ctl_option *options, size_t count,
