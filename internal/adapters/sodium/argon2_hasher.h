@@ -1,7 +1,8 @@
 /* argon2_hasher.h - passwords hashed by Argon2id, as libsodium has it (RFC 9106; one lane).
  *
- * Thread: those of the hashing pool. They give way to the rest of the process: each lowers its own
- * priority at its first hash, so that chat goes on beside a storm of logins.
+ * Thread: any, each call for tens of milliseconds. Who calls gives way to the rest of the machine:
+ * a thread lowers its own priority at its first hash, so that chat goes on beside a storm of
+ * logins. The server calls it in processes of their own (hash_process.h), parleyctl directly.
  */
 #ifndef ADAPTERS_SODIUM_ARGON2_HASHER_H
 #define ADAPTERS_SODIUM_ARGON2_HASHER_H
