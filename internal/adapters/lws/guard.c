@@ -38,7 +38,9 @@ const struct guard_refusal
                          NULL },
     guard_body_too_large = { 413, "payload_too_large", "The request's body is too large.", NULL },
     guard_pipelined_body = { 400, "validation",
-                             "A request with a body can't be pipelined behind another.", NULL };
+                             "The body is not a JSON object, or the request was pipelined behind "
+                             "another, which a request with a body can't be.",
+                             NULL };
 
 /* Copies texts out of the library's header table into the scratch memory. */
 struct reader {

@@ -100,13 +100,23 @@ static void run_once(uint64_t ms)
     loop_run(loop);
 }
 
+/* The fuzzer's own alarm may come between. */
+static bool is_connected(int fd, const struct sockaddr_in *at)
+{
+    int rc;
+    do
+        rc = connect(fd, (const struct sockaddr *)at, sizeof *at);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0;
+}
+
 static int connect_to_it(void)
 {
     struct sockaddr_in at = { .sin_family = AF_INET,
                               .sin_port = htons(ws_server_port(server)),
                               .sin_addr = { htonl(INADDR_LOOPBACK) } };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    demand(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
+    demand(fd >= 0 && is_connected(fd, &at));
     demand(fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
     return fd;
 }
