@@ -14,8 +14,12 @@ COUNT = int(sys.argv[3]) if len(sys.argv) > 3 else 3000
 
 REQUESTS = [
     b"GET /echo?a=b&c=%20d HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
-    b"PUT /late?ms=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+    b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n{ello",
+    b"POST /late?ms=5 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70\r\n\r\n" + b"{" * 70,
+    b"PUT /late?ms=1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n{bc",
+    b"Host: x\r\npAtCh /echo HTTP/1.1\r\nContent-Length: 4\r\n\r\n{bcd",
+    b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    b"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n",
     b"DELETE /echo HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n",
     b"HEAD /big?bytes=100 HTTP/1.0\r\n\r\n",
     b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: teapot\r\nConnection: Upgrade\r\n\r\n",
