@@ -7,6 +7,7 @@ import sqlite3
 
 import nats
 
+from positions import records_left
 from sandbox import ip_of
 
 
@@ -70,7 +71,7 @@ async def wait_quiet(topology, seconds):
     while asyncio.get_running_loop().time() < end:
         try:
             there, stored = await positions(topology), await asyncio.to_thread(applied, topology)
-            left = {p: seq - stored.get(p, 0) for p, seq in there.items() if stored.get(p, 0) < seq}
+            left = records_left(there, stored)
             if not left:
                 return True, left
         except Exception as error:  # noqa: BLE001 - a cluster that elects: ask again

@@ -6,12 +6,14 @@ compares all of it with the history: every ok is there once and in order, no def
 unknown one at most once, and every listener saw the same chain.
 """
 
+import os
+import signal
 import sqlite3
 import threading
 import time
 import uuid
 
-from parley import Client, check
+from parley import Client, check, wait_for
 
 ANSWER_S = 25
 
@@ -216,6 +218,15 @@ class Watch:
         return self
 
 
+def is_stopped(pid):
+    """Whether each of its threads stands still: SIGSTOP only begins that."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/stat", encoding="ascii", errors="replace") as f:
+            if f.read().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
+
+
 def is_store_free(parley):
     try:
         with sqlite3.connect(f"{parley.home}/store/parley.db", isolation_level=None, timeout=1) as db:
@@ -224,3 +235,17 @@ def is_store_free(parley):
         return True
     except sqlite3.OperationalError:
         return False
+
+
+def freeze_outside_commit(parley, name):
+    """SIGSTOP, but not in the middle of a commit: who is frozen there holds SQLite's only write lock, and
+    then nobody can take over until it wakes or dies (docs/GUARANTEES.md). Gives its pid, and when it began."""
+    pid = parley.pid(name)
+    for _ in range(100):
+        began = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        if wait_for(lambda: is_stopped(pid), 5, 0.002) and is_store_free(parley):
+            return pid, began
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)
+    raise RuntimeError("always in a commit")
