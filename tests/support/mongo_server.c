@@ -155,7 +155,7 @@ void mongo_server_kill(struct mongo_server *s)
 
 void mongo_server_freeze(struct mongo_server *s, bool is_frozen)
 {
-    (void)kill(s->pid, is_frozen ? SIGSTOP : SIGCONT);
+    process_freeze(s->pid, is_frozen);
 }
 
 void mongo_server_stop(struct mongo_server *s)

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/process.h"
+
 enum { START_TRIES = 400, TRY_MS = 25 };
 
 __attribute__((format(printf, 1, 2), noreturn)) static void give_up(const char *format, ...)
@@ -224,7 +226,7 @@ void nats_server_kill(struct nats_server *server)
 
 void nats_server_freeze(struct nats_server *server, bool is_frozen)
 {
-    (void)kill(server->pid, is_frozen ? SIGSTOP : SIGCONT);
+    process_freeze(server->pid, is_frozen);
 }
 
 void nats_server_restart(struct nats_server *server)

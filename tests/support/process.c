@@ -116,6 +116,13 @@ void process_wait_port(pid_t pid, int port, const char *log)
     process_give_up("a program doesn't take connections; see %s", log);
 }
 
+void process_freeze(pid_t pid, bool is_frozen)
+{
+    (void)kill(pid, is_frozen ? SIGSTOP : SIGCONT);
+    while (is_frozen && waitpid(pid, NULL, WUNTRACED) < 0 && errno == EINTR)
+        ;
+}
+
 void process_end(pid_t *pid, int signal_number)
 {
     if (*pid <= 0)

@@ -28,6 +28,9 @@ void process_run(const struct process_options *options);
 /* Waits until it takes connections on the port; ends the test program if it never does. */
 void process_wait_port(pid_t pid, int port, const char *log);
 
+/* SIGSTOP, and back once each of its threads stands still; or SIGCONT. It is a child of ours. */
+void process_freeze(pid_t pid, bool is_frozen);
+
 /* Sends the signal (and SIGCONT) and waits for its end. */
 void process_end(pid_t *pid, int signal_number);
 
