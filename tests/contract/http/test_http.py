@@ -400,6 +400,7 @@ class Pipelines(Http):
                 post(b"{" * 40).replace(b"POST", b"PoST"),
                 b"Host: a\r\nPOST /echo HTTP/1.1\r\nContent-Length: 6\r\n\r\n{bcdef",
                 b"accept: a\r\nHost: a\r\nPATCH /echo HTTP/1.1\r\nContent-Length: 60\r\n\r\n" + b"{" * 60,
+                b":authority: a\r\nHost: a\r\nPOST /echo HTTP/1.1\r\nContent-Length: 40\r\n\r\n" + b"{" * 40,
                 b"te:\r\nHost: a\r\nPUT /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\n{bc",
             ):
                 with self.subTest(first=first, second=second[:80]):
